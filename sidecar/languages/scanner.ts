@@ -83,6 +83,7 @@ export class Scanner {
   mismatches = 0;
   private readonly plain: Uint8Array;
   private insideNow: Inside | undefined;
+  private insideSince = 0;
   private indent = 0;
   private onlySpaceSoFar = true;
   private offset = 0;
@@ -132,6 +133,11 @@ export class Scanner {
     return this.insideNow?.until ?? "";
   }
 
+  /** Offset in the scanned text at which the last string or comment begins, behind the mark that opens it. */
+  get insideStart(): number {
+    return this.insideSince;
+  }
+
   get insideComment(): boolean {
     return this.insideNow?.kind === "comment";
   }
@@ -173,6 +179,13 @@ export class Scanner {
     return next;
   }
 
+  /** @param index in the text that is being read, of what comes after the opening mark @returns the index */
+  private enter(inside: Inside, index: number): number {
+    this.insideNow = inside;
+    this.insideSince = this.offset + index;
+    return index;
+  }
+
   private stepInside(inside: Inside, text: string, index: number): number {
     if (inside.kind === "string" && text.charAt(index) === "\\" && text.charAt(index + 1) !== "\n") return index + 2;
     if (inside === regularExpression && text.charAt(index) === "[") {
@@ -193,16 +206,12 @@ export class Scanner {
 
   private stepCode(character: string, text: string, index: number): number {
     const comment = this.commentAt(text, index);
-    if (comment !== undefined) {
-      this.insideNow = comment.inside;
-      return comment.end;
-    }
+    if (comment !== undefined) return this.enter(comment.inside, comment.end);
     // As in `50\%` of LaTeX and `\#` of a makefile.
     if (character === "\\" && this.commentAt(text, index + 1)?.inside.until === "") return index + 2;
     for (const quote of this.syntax.quotes) {
       if (text.startsWith(quote.mark, index)) {
-        this.insideNow = { kind: "string", until: quote.mark, multiline: quote.multiline };
-        return index + quote.mark.length;
+        return this.enter({ kind: "string", until: quote.mark, multiline: quote.multiline }, index + quote.mark.length);
       }
     }
     if (character === "'" && this.syntax.loneApostrophes) {
@@ -210,8 +219,7 @@ export class Scanner {
       return index + (literal?.[0].length ?? 1);
     }
     if (character === "/" && this.syntax.script && beforeExpression.test(text.slice(Math.max(0, index - 24), index))) {
-      this.insideNow = regularExpression;
-      return index + 1;
+      return this.enter(regularExpression, index + 1);
     }
     const close = closerOf.get(character);
     if (close !== undefined)
@@ -242,6 +250,6 @@ export class Scanner {
       this.mismatches += this.open.length - 1 - at;
       this.open.length = at;
     } else this.unmatched.push({ close: character, offset, indent: this.onlySpaceSoFar ? this.indent : undefined });
-    if (closed?.open === "${" && character === "}") this.insideNow = template;
+    if (closed?.open === "${" && character === "}") this.enter(template, offset - this.offset + 1);
   }
 }

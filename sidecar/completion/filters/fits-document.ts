@@ -6,7 +6,7 @@ import type { SuggestionFilter } from "./filter";
 import { isInformative } from "./lines";
 
 /** Maximum number of texts that are parsed, at a millisecond or two each. */
-const maxParses = 16;
+const maxParses = 12;
 /** Maximum number of last lines that are cut one by one. */
 const maxLineCuts = 12;
 
@@ -123,10 +123,11 @@ function whyRepeated(text: string, { linePrefix, lineSuffix, lineAbove, lineBelo
  * of the code around the cursor's statement is never closed, errors tell little until it is.
  */
 function isAccepted(text: string, cursor: CursorSyntax): boolean {
-  const { tree, closable, closableOfStatement } = cursor;
+  const { tree, lineSuffix, closable, closableOfStatement } = cursor;
   if (tree === undefined) return true;
   const isOneLine = !text.trim().includes("\n");
   const agrees = (): boolean => tree.agrees(text, closersAfter(text, cursor)) !== false;
-  if (tree.addsNoError(text) === false) return isOneLine && closable.length > closableOfStatement && agrees();
+  if (tree.addsNoError(text) === false)
+    return isOneLine && lineSuffix.trim() === "" && closable.length > closableOfStatement && agrees();
   return isOneLine || agrees();
 }

@@ -24,9 +24,17 @@ interface Imbalance {
 /** Whether brackets, strings and comments are as much in balance with `text` at the cursor as they are without. */
 export function keepsBalance(text: string, cursor: CursorSyntax): boolean {
   if (!isNoWorse(imbalanceWith(text, cursor), imbalanceWith("", cursor))) return false;
-  if (!staysInProse(text, cursor)) return true;
+  if (!staysInProse(text, cursor)) return keepsCommentBalance(text, cursor);
   const prose = proseAround(cursor);
   return isNoWorse(imbalanceWith(text, prose), imbalanceWith("", prose));
+}
+
+/** Whether the brackets of a comment that `text` begins and does not end are in balance. */
+function keepsCommentBalance(text: string, { syntax, atCursor }: CursorSyntax): boolean {
+  const scanner = new Scanner(syntax, atCursor).read(text);
+  if (!scanner.insideComment || atCursor.insideComment) return true;
+  const prose = proseWith("", "");
+  return isNoWorse(imbalanceWith(text.slice(scanner.insideStart), prose), imbalanceWith("", prose));
 }
 
 function isNoWorse(one: Imbalance, other: Imbalance): boolean {
@@ -65,15 +73,26 @@ function imbalanceWith(text: string, { syntax, atCursor, afterCursor, lineSuffix
 /** Whether the cursor is in a comment or string and `text` does not end it. */
 function staysInProse(text: string, { syntax, atCursor }: CursorSyntax): boolean {
   if (!atCursor.insideComment && !atCursor.insideString) return false;
-  return new Scanner(syntax, atCursor).read(text).isLike(atCursor) && !text.includes("\n");
+  return new Scanner(syntax, atCursor).read(text).isLike(atCursor);
 }
 
-/** The cursor's line, read as text: there, brackets count and quotes do not. */
-function proseAround({ linePrefix, lineSuffix }: CursorSyntax): Surroundings {
+/** The string or comment around the cursor, read as text: there, brackets count and quotes do not. */
+function proseAround({
+  insidePrefix,
+  atCursor: { until, insideMultiline },
+  lineSuffix,
+  suffix,
+}: CursorSyntax): Surroundings {
+  const following = insideMultiline ? suffix : lineSuffix;
+  const end = until === "" ? -1 : following.indexOf(until);
+  return proseWith(insidePrefix, following.slice(0, end < 0 ? lineSuffix.length : end));
+}
+
+function proseWith(prefix: string, suffix: string): Surroundings {
   const syntax = syntaxOf("plaintext");
-  const atCursor = new Scanner(syntax).read(linePrefix);
-  const afterCursor = new Scanner(syntax, atCursor).read(lineSuffix);
-  return { syntax, atCursor, afterCursor, lineSuffix, suffix: lineSuffix, spareClosers: [] };
+  const atCursor = new Scanner(syntax).read(prefix);
+  const afterCursor = new Scanner(syntax, atCursor).read(suffix);
+  return { syntax, atCursor, afterCursor, lineSuffix: suffix, suffix, spareClosers: [] };
 }
 
 /** Signs after which an expression goes on: nothing can be closed right behind them. */
@@ -84,7 +103,8 @@ const unfinishedEnd = /[\s,.:=+*/&|<-]+$/;
  * brace at the end of its line is closed on a line of its own.
  */
 export function closed(text: string, cursor: CursorSyntax): string {
-  const surroundings = staysInProse(text, cursor) ? { ...cursor, ...proseAround(cursor) } : cursor;
+  const isProse = staysInProse(text, cursor);
+  const surroundings = isProse ? { ...cursor, ...proseAround(cursor) } : cursor;
   const isLast = cursor.lineSuffix.trim() === "";
   let result = text.trimEnd();
   const scanner = new Scanner(surroundings.syntax, surroundings.atCursor).read(result);
@@ -95,8 +115,7 @@ export function closed(text: string, cursor: CursorSyntax): string {
     const ownLine = endsLine && (open === "{" || inside.trim() !== "");
     // Code behind a comment would be part of it.
     const inComment = new Scanner(surroundings.syntax, surroundings.atCursor).read(result).insideComment;
-    if (isLast && (ownLine || (inComment && !surroundings.atCursor.insideComment)))
-      result += `\n${indentationAt(result, offset, cursor)}${close}`;
+    if (isLast && !isProse && (ownLine || inComment)) result += `\n${indentationAt(result, offset, cursor)}${close}`;
     else result = `${result.replace(unfinishedEnd, "")}${close}`;
   }
   return result;

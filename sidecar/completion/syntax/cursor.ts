@@ -35,6 +35,8 @@ export interface CursorSyntax {
   readonly oneConstruct: boolean;
   /** Whether the string around the cursor is documentation: a statement of its own. */
   readonly inDocumentation: boolean;
+  /** The text of the string or comment around the cursor, up to the cursor; the line up to there where its start is not known. */
+  readonly insidePrefix: string;
   /** The state of strings and comments at the cursor. */
   readonly atCursor: Scanner;
   /** Brackets open at the cursor that the text after it does not close, outermost first: a suggestion may close them. */
@@ -49,6 +51,8 @@ export interface CursorSyntax {
 
 /** Characters read on either side: enough for any file a person edits, bounded for those a machine wrote. */
 const scanLimit = 65536;
+/** Maximum characters of a string or comment in which brackets are looked for. */
+const maxProseLength = 4096;
 
 /**
  * Reads the syntax around the cursor, in time linear in at most 64 Ki characters on either side. The tree tells what is at
@@ -99,6 +103,7 @@ export function readCursor(context: CursorContext, tree?: CursorTree): CursorSyn
     afterCursor,
     ...extentAt(lines, tree, atTree),
     inDocumentation,
+    insidePrefix: differs ? linePrefix : prefix.slice(scanned.insideStart).slice(-maxProseLength),
     atCursor,
     closable,
     spareClosers,

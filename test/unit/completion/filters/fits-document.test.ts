@@ -85,6 +85,10 @@ describe("brackets", () => {
     kept("# uses the (fast‖├ path) of┤) one\n".replace("‖", ""), "# uses the (fast├ path┤) one\n", "python");
     kept("// reads ├all (but one┤\n", "// reads ├all (but one)┤\n");
     kept("const a = 'b(├c)┤)';\n", "const a = 'b(├c┤)';\n");
+    kept("it('is (not├, else) here) there┤)', () => {\n});\n", "it('is (not├, else┤)', () => {\n});\n");
+    untouched("/* reads (all\n * but ├one) or two┤\n */\n");
+    kept("/* reads\n * ├all) but {┤\n */\n", "/* reads\n * ├all┤\n */\n");
+    kept("const a = 1;├ // one (of┤\n", "const a = 1;├ // one┤\n");
     untouched("// reads ├all (but one)┤\n");
   });
 
