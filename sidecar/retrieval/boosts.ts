@@ -37,8 +37,8 @@ export function defaultBoosts(
   { imported, edited }: BoostWeights = boostWeights,
 ): BoostRule {
   let last: { readonly path: string; readonly statements: string; readonly imports: Imports } | undefined;
-  return ({ uri, path, prefix }) => {
-    const own = normalUri(uri);
+  return ({ uri, notebookUri, path, prefix }) => {
+    const own = normalUri(notebookUri ?? uri);
     const statements = imported === 0 ? "" : allImportStatements(prefix);
     if (last?.path !== path || last.statements !== statements)
       last = { path, statements, imports: new Imports(path, statements) };

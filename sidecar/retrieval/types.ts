@@ -5,6 +5,8 @@ import type { Fragment, ScoredFragment } from "../workspace/fragment";
 /** A document, split at the cursor. */
 export interface CursorContext {
   readonly uri: string;
+  /** Of the notebook that the document is a cell of. */
+  readonly notebookUri?: string;
   /** Relative to the workspace folder, with `/`; the file's name where there is no folder. */
   readonly path: string;
   readonly languageId: string;

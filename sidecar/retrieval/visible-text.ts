@@ -10,6 +10,8 @@ export interface VisibleText {
   readonly uri: string;
   readonly startLine: number;
   readonly endLine: number;
+  /** Whether it is a cell of a notebook, whose lines are not counted as those of the notebook's file are. */
+  readonly isCell: boolean;
   /** Its lines, trimmed, without uninformative ones (blank lines, lone brackets). */
   readonly lines: ReadonlySet<string>;
   /** Maximum tokens of code that the prompt shows. */
@@ -29,7 +31,8 @@ export function visibleText(context: CursorContext, maxTokens: number, tokenizer
   const after = context.suffix.slice(0, maxSuffixCharacters);
   const cursorLine = countNewlines(context.prefix) + 1;
   return {
-    uri: normalUri(context.uri),
+    uri: normalUri(context.notebookUri ?? context.uri),
+    isCell: context.notebookUri !== undefined,
     startLine: cursorLine - countNewlines(before),
     endLine: cursorLine + countNewlines(after),
     lines: new Set(informativeLines(before + after)),
@@ -39,10 +42,13 @@ export function visibleText(context: CursorContext, maxTokens: number, tokenizer
 
 /** Why the prompt shows what the fragment says anyway, in words; undefined where the fragment says something new. */
 export function alreadyVisible(fragment: Fragment, visible: VisibleText): string | undefined {
-  if (fragment.uri === visible.uri && fragment.startLine <= visible.endLine && fragment.endLine >= visible.startLine)
+  const isOwn = fragment.uri === visible.uri;
+  if (isOwn && !visible.isCell && fragment.startLine <= visible.endLine && fragment.endLine >= visible.startLine)
     return `overlaps lines ${visible.startLine}-${visible.endLine} of this file, which the model sees already`;
   const lines = informativeLines(fragment.text);
   if (lines.length === 0) return "holds no words";
+  if (isOwn && visible.isCell && lines.some((line) => visible.lines.has(line)))
+    return "overlaps the cells of this notebook that the model sees already";
   const share = lines.filter((line) => visible.lines.has(line)).length / lines.length;
   return share >= maxVisibleShare
     ? `${Math.round(share * 100)} % of its lines stand around the cursor already`

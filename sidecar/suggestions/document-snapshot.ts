@@ -32,6 +32,7 @@ export function snapshotAt(
   const { prefix, suffix, selected, range, offset } = surroundings(document, position, given);
   const context: CursorContext = {
     uri: document.uri,
+    ...(cell !== undefined && { notebookUri: cell.notebookUri }),
     path: documentPath(cell?.notebookUri ?? document.uri, folders),
     languageId: document.languageId,
     prefix: plainText((cell?.above ?? "") + prefix),

@@ -56,11 +56,13 @@ export async function explain({ root, path, rules, maxBytes, chunker }: WhyOptio
     };
   const source = await readSource(root, path, maxBytes);
   if ("reason" in source) return explainExclusion(path, { ...source, at: path });
-  const fragments = (await chunker.chunk(path, source.text)).map(({ startLine, endLine, scope }) => ({
-    startLine,
-    endLine,
-    ...(scope !== undefined && { scope }),
-  }));
+  const fragments = (await chunker.chunk(path, source.text, source.languageId)).map(
+    ({ startLine, endLine, scope }) => ({
+      startLine,
+      endLine,
+      ...(scope !== undefined && { scope }),
+    }),
+  );
   const lines = fragments
     .map(({ startLine, endLine }) => (startLine === endLine ? `${startLine}` : `${startLine}-${endLine}`))
     .join(", ");

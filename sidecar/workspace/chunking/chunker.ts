@@ -16,6 +16,9 @@ export interface Chunk {
 export interface Chunker {
   /** Changes whenever the same text would be cut differently: files are then read again. */
   readonly version: string;
-  /** Cuts `text`, yielding to other work in between. Chunks are in file order, do not overlap, and are never blank. */
-  chunk(path: string, text: string): Promise<Chunk[]>;
+  /**
+   * Cuts `text`, yielding to other work in between. Chunks are in file order, do not overlap, and are never blank.
+   * @param languageId default: the language of the file's name
+   */
+  chunk(path: string, text: string, languageId?: string): Promise<Chunk[]>;
 }

@@ -4,8 +4,8 @@ import { type Node, Parser, type Tree } from "web-tree-sitter";
 import { errorMessage } from "../../host/errors";
 import { Yielder } from "../../host/yield";
 import { loadGrammar, startRuntime } from "../../languages/grammars";
-import type { Grammar } from "../../languages/language";
-import { grammars, languageOfFile } from "../../languages/languages";
+import type { Grammar, Language } from "../../languages/language";
+import { grammars, languageById, languageOfFile } from "../../languages/languages";
 import type { Chunk, Chunker } from "./chunker";
 import { LineChunker } from "./line-chunker";
 import { type Definition, scopesOf, signatureIn } from "./scope";
@@ -74,8 +74,9 @@ export class TreeSitterChunker implements Chunker {
     return new TreeSitterChunker(parsers, failed);
   }
 
-  async chunk(path: string, text: string): Promise<Chunk[]> {
-    const places = await this.read(path, text);
+  async chunk(path: string, text: string, languageId?: string): Promise<Chunk[]> {
+    const language = languageId === undefined ? languageOfFile(path) : languageById(languageId);
+    const places = await this.read(path, text, language);
     if (places === undefined) return this.lines.chunk(path, text);
     const lines = text.split("\n");
     const chunks = await segment(lines, (index) => places.boundaries.get(index) ?? insideStatement);
@@ -87,8 +88,8 @@ export class TreeSitterChunker implements Chunker {
     });
   }
 
-  private async read(path: string, text: string): Promise<CutPlaces | undefined> {
-    const file = languageOfFile(path)?.grammar?.file;
+  private async read(path: string, text: string, language: Language | undefined): Promise<CutPlaces | undefined> {
+    const file = language?.grammar?.file;
     const parser = file === undefined ? undefined : this.parsers.get(file);
     try {
       return await parser?.read(text);

@@ -3,11 +3,12 @@ import { basename, extname } from "node:path";
 import { plainText } from "../../host/plain-text";
 import type { Exclusion } from "./exclusion";
 import { generatedLine, whyMinified } from "./generated";
+import { notebookCode } from "./notebook";
 import { findSecret } from "./secrets/find";
 import names from "./well-known-names.json";
 
 /** Changes whenever other files count as code by their content. */
-export const contentRulesVersion = "content 2";
+export const contentRulesVersion = "content 3";
 
 const binaryExtensions = new Set(names.binaryExtensions);
 /** Text that holds records instead of code: it does not help to complete code. */
@@ -53,29 +54,54 @@ export function excludeByName(path: string, size: number, maxBytes: number): Exc
   return undefined;
 }
 
+/** What is indexed of a file. */
+export interface SourceText {
+  /** As {@link plainText} has it. */
+  readonly text: string;
+  /** Where the file's name does not say it: of a notebook's code. */
+  readonly languageId?: string;
+}
+
 /**
- * The text of a file worth indexing (line ends as `\n`, no byte-order mark), or why it is excluded. One secret excludes the
- * whole file, because there may be others that no rule finds.
+ * The text of a file worth indexing, or why it is excluded. One secret excludes the whole file, because there may be others
+ * that no rule finds.
  * @param path of the file, with `/`
  */
-export function readContent(bytes: Uint8Array, path = ""): { readonly text: string } | Exclusion {
+export function readContent(bytes: Uint8Array, path = ""): SourceText | Exclusion {
   const nul = bytes.indexOf(0);
   if (nul >= 0) return { reason: "binary", detail: `byte ${nul} is zero` };
-  let text: string;
+  let whole: string;
   try {
-    text = decodeText(bytes);
+    whole = decodeText(bytes);
   } catch {
     return { reason: "not UTF-8", detail: "its bytes are not UTF-8 text" };
   }
-  if (text.trim() === "") return { reason: "empty", detail: "it holds nothing but white space" };
+  if (whole.trim() === "") return { reason: "empty", detail: "it holds nothing but white space" };
+  const source = sourceIn(whole, path);
+  if (source === undefined) return { reason: "data", detail: "it is no notebook in Jupyter's format 3 or 4" };
+  const { text } = source;
+  if (text.trim() === "") return { reason: "empty", detail: "it is a notebook without code" };
   const minified = whyMinified(text);
   if (minified !== undefined) return { reason: "minified", detail: minified };
   const generated = generatedLine(text);
   if (generated !== undefined) return { reason: "generated", detail: `line ${generated} says that it is generated` };
-  const secret = findSecret(text, path);
-  if (secret !== undefined)
-    return { reason: "secret", detail: `line ${lineAt(text, secret.start)} looks like ${secret.what}` };
-  return { text };
+  // Outputs of a notebook count too.
+  for (const each of new Set([text, whole])) {
+    const secret = findSecret(each, path);
+    if (secret !== undefined)
+      return { reason: "secret", detail: `line ${lineAt(each, secret.start)} looks like ${secret.what}` };
+  }
+  return source;
+}
+
+/** The text that {@link readContent} gives of a file that it does not exclude. @throws TypeError for other bytes than UTF-8 text */
+export function sourceText(bytes: Uint8Array, path: string): string {
+  return sourceIn(decodeText(bytes), path)?.text ?? "";
+}
+
+/** Undefined for a notebook that cannot be read. */
+function sourceIn(text: string, path: string): SourceText | undefined {
+  return extname(path).toLowerCase() === ".ipynb" ? notebookCode(text) : { text };
 }
 
 /** 1-based. */
@@ -86,7 +112,7 @@ function lineAt(text: string, index: number): number {
 }
 
 /** The text of UTF-8 bytes, as {@link plainText} has it. @throws TypeError for other bytes */
-export function decodeText(bytes: Uint8Array): string {
+function decodeText(bytes: Uint8Array): string {
   return plainText(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
 }
 

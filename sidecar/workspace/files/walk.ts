@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { errorCode, errorMessage } from "../../host/errors";
 import { readFlagsNoLink } from "../../host/regular-file";
 import { contentHash } from "../store/keys";
-import { excludeByName, readContent } from "./content";
+import { excludeByName, readContent, type SourceText } from "./content";
 import type { Exclusion, ExclusionReason } from "./exclusion";
 import type { IgnoreRules } from "./ignore";
 
@@ -225,7 +225,7 @@ export async function readBytes(root: string, path: string, maxBytes: number): P
 }
 
 /** The text of a file and its {@link contentHash}, or why it is excluded, with its size and times as it was read. */
-export type ReadFile = ({ readonly text: string } | Exclusion) & FileState & { readonly hash: string };
+export type ReadFile = (SourceText | Exclusion) & FileState & { readonly hash: string };
 
 /** Never throws, and never reads more than `maxBytes`. */
 export async function readSource(root: string, path: string, maxBytes: number): Promise<ReadFile> {

@@ -118,7 +118,7 @@ export class Ingest {
       });
       return false;
     }
-    const cut = await cutFile(path, source.text, this.parts);
+    const cut = await cutFile(path, source, this.parts);
     if (cut === undefined) {
       files.exclude(folder, path, "unreadable", { time });
       return false;

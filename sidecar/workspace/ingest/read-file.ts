@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { errorMessage } from "../../host/errors";
 import { Yielder } from "../../host/yield";
 import { type KeyedFragment, unsavedSize } from "../file-entry";
-import { readContent } from "../files/content";
+import { readContent, type SourceText } from "../files/content";
 import { type ReadFile, readSource } from "../files/walk";
 import { maxFileBytes } from "../index-options";
 import { vectorKey } from "../store/keys";
@@ -45,14 +45,14 @@ export async function readCurrent(
 /** @returns undefined, with a warning, when the chunker fails */
 export async function cutFile(
   path: string,
-  text: string,
+  { text, languageId }: SourceText,
   { chunker, promptFormat, warn }: Pick<IngestParts, "chunker" | "promptFormat" | "warn">,
 ): Promise<CutFile | undefined> {
   const fragments: KeyedFragment[] = [];
   const all: FragmentTokens[] = [];
   const yielder = new Yielder();
   try {
-    for (const chunk of await chunker.chunk(path, text)) {
+    for (const chunk of await chunker.chunk(path, text, languageId)) {
       const tokens = promptFormat.fragmentEmbedding(path, chunk.text);
       if (tokens.length === 0) continue;
       const key = vectorKey(tokens);

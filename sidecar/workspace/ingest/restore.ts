@@ -1,7 +1,7 @@
 // Restores unchanged files from the store: their vectors from there, their text from the disk.
 import { Yielder } from "../../host/yield";
 import { type FileEntry, type KeyedFragment, withText } from "../file-entry";
-import { decodeText } from "../files/content";
+import { sourceText } from "../files/content";
 import { readBytes } from "../files/walk";
 import { maxFileBytes } from "../index-options";
 import type { FileToInsert } from "../indexed-files";
@@ -84,7 +84,7 @@ async function readUnchanged(
     for (const file of waiting) {
       const found = await readBytes(file.folder.root, file.path, maxBytes);
       if (!("reason" in found) && contentHash(found.bytes) === file.entry.hash)
-        read.set(file, withText(file.entry.fragments, decodeText(found.bytes)));
+        read.set(file, withText(file.entry.fragments, sourceText(found.bytes, file.path)));
       if (yielder.isDue) await yielder.yieldIfDue();
     }
   };

@@ -25,6 +25,7 @@ describe("the visible lines", () => {
   it("are all of a short document", () => {
     expect(visibleText(context("a1\nb2\nc", "3\nd4\n"), 400, tokenizer)).toEqual({
       uri: "file:///a.ts",
+      isCell: false,
       maxTokens: 400,
       startLine: 1,
       endLine: 5,
@@ -49,6 +50,16 @@ describe("the visible lines", () => {
     const visible = visibleText(around, 400, tokenizer);
     expect(alreadyVisible({ ...fragment, uri: "file:///w/%28a%29/%5Bb%5D.ts" }, visible)).toMatch(/overlaps lines 1-5/);
     expect(alreadyVisible({ ...fragment, uri: "file:///w/a/b.ts" }, visible)).toBeUndefined();
+  });
+
+  it("of a notebook's cell are compared by their text with the fragments of the notebook", () => {
+    const cell = { ...context("total = price(order)\nc", "ost\n"), uri: "vscode-notebook-cell:/w/a.ipynb#1" };
+    const visible = visibleText({ ...cell, notebookUri: "file:///w/a.ipynb" }, 400, tokenizer);
+    const fragment = { uri: "file:///w/a.ipynb", path: "a.ipynb", startLine: 90, endLine: 93 };
+    const text = "first = 1\nsecond = 2\ntotal = price(order)\nlast = 4";
+    expect(alreadyVisible({ ...fragment, text }, visible)).toMatch(/overlaps the cells of this notebook/);
+    expect(alreadyVisible({ ...fragment, uri: "file:///w/b.ipynb", text }, visible)).toBeUndefined();
+    expect(alreadyVisible({ ...fragment, startLine: 1, endLine: 1, text: "other = 1" }, visible)).toBeUndefined();
   });
 
   it("are one line where a line is longer than the prompt", () => {

@@ -36,6 +36,22 @@ describe("searching", () => {
     expect(hit?.fragment.uri).toBe(`${uriOf(parent)}/%28shop%29/%5Ba%5D/b.py`);
   });
 
+  it("finds the code of notebooks by its lines in the file, and restores it", async () => {
+    const source = alpha.trimEnd().split(/(?<=\n)/);
+    const cells = [{ cell_type: "code", metadata: {}, outputs: [], source }];
+    const json = JSON.stringify({ cells, metadata: {} }, undefined, 1);
+    const root = await folderWith({ "book.ipynb": json });
+    const storagePath = await emptyFolder();
+    const first = json.split("\n").findIndex((line) => line.includes('"source"')) + 2;
+    for (const start of [1, 2]) {
+      const { index, read } = await indexed(root, storagePath);
+      const place = `book.ipynb:${first}-${first + source.length - 1}`;
+      expect(best(index, "book.ipynb", alpha.trimEnd())).toBe(place);
+      expect(read).toEqual(start === 1 ? ["book.ipynb"] : []);
+      await index.dispose();
+    }
+  });
+
   it("gives the same hits with the flat index", async () => {
     const root = await folderWith(manyFiles(40));
     const storagePath = await emptyFolder();
