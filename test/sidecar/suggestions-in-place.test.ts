@@ -28,6 +28,12 @@ const places: readonly (readonly [languageId: string, text: string])[] = [
   ["typescript", "/* see the list (below║) */\nconst a = 1;\n"],
   ["typescript", "const message = `Hello (${name║})`;\n"],
   ["python", "# a list (or tuple║) of names\nnames = []\n"],
+  // At the end of a line.
+  ["python", "def add(a, b):\n    return ║\n"],
+  ["python", "class Point:\n    def __init__(self, x, y):\n        self.x = ║\n"],
+  ["python", "import json\n\ndef read_json(path):\n    with open(path) as file:\n        return ║\n"],
+  ["java", "class A {\n  private final int count;\n\n  A(int count) {\n    this.count = ║\n  }\n}\n"],
+  ["typescript", "export function add(a: number, b: number): number {\n  return ║\n}\n"],
   // On a line of its own.
   ["typescript", "function f(items: string[]) {\n  ║\n  return items;\n}\n"],
   ["go", "package main\n\nfunc read(path string) ([]byte, error) {\n\t║\n\treturn data, nil\n}\n"],
@@ -110,6 +116,16 @@ it("suggestions leave the file as whole as it is, and there is one at half of th
   for (const each of suggested) expectFit(each);
   const shown = suggested.filter(({ suggestion }) => suggestion !== "");
   expect(shown.length / places.length, JSON.stringify(suggested, undefined, 1)).toBeGreaterThanOrEqual(0.5);
+});
+
+it("what was just accepted is not suggested again", async () => {
+  for (const place of places) {
+    const { languageId, prefix, suffix, suggestion } = await suggestionAt(place);
+    if (suggestion === "") continue;
+    const next = await suggestionAt([languageId, `${prefix}${suggestion}║${suffix}`]);
+    expect(next.suggestion.trim(), JSON.stringify(next)).not.toBe(suggestion.trim());
+    expectFit(next);
+  }
 });
 
 it("no definition is suggested between a decorator and what it decorates", async () => {

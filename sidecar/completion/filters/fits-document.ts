@@ -14,10 +14,12 @@ export const fitsDocument: SuggestionFilter = {
   name: "fits-document",
   apply(suggestion, { cursor }) {
     if (suggestion.trim() === "") return { text: suggestion };
+    const tried = new Set<string>();
     let parses = 0;
     let reason: string | undefined;
-    for (const text of new Set(versions(suggestion, cursor))) {
-      if (text.trim() === "") continue;
+    for (const text of versions(suggestion, cursor)) {
+      if (text.trim() === "" || tried.has(text)) continue;
+      tried.add(text);
       let why = whyUnfit(text, cursor);
       if (why === undefined) {
         parses += 1;
@@ -109,8 +111,14 @@ function partsDecorator(text: string, { linePrefix, lineSuffix, lineAbove, suffi
   return indentOf(lineBelow) === indentOf(decorator) && !lines.every(isDecorator);
 }
 
-/** The lines as they would stand in the document. */
+/** Shorter texts may well be repeated, as in `0, 0, 0`. */
+const minRepeatLength = 3;
+
+/** Compares the text with the end of the cursor's line, and the lines as they would stand in the document with the ones around. */
 function whyRepeated(text: string, { linePrefix, lineSuffix, lineAbove, lineBelow }: CursorSyntax): string | undefined {
+  const own = text.trim();
+  const isTelling = own.length >= minRepeatLength && /[\p{L}\p{N}]/u.test(own) && /[^\p{L}\p{N}_]/u.test(own);
+  if (isTelling && linePrefix.trimEnd().endsWith(own)) return "is the end of the line just typed";
   const lines = (linePrefix + text + lineSuffix).split("\n").filter((line) => line.trim() !== "");
   const isSame = (line: string | undefined, other: string | undefined): boolean =>
     line !== undefined && isInformative(line) && line.trim() === other?.trim();

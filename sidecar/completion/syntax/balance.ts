@@ -49,8 +49,10 @@ function isNoWorse(one: Imbalance, other: Imbalance): boolean {
 
 function imbalanceWith(text: string, { syntax, atCursor, afterCursor, lineSuffix, suffix }: Surroundings): Imbalance {
   const inserted = new Scanner(syntax, atCursor).read(text);
-  const after = inserted.isLike(atCursor) ? afterCursor : new Scanner(syntax, inserted).read(suffix);
   const atLineEnd = new Scanner(syntax, inserted).read(lineSuffix);
+  const openString = atLineEnd.insideString && !atLineEnd.insideMultiline;
+  // A string of one line changes nothing below, and the text below may be long.
+  const after = openString || inserted.isLike(atCursor) ? afterCursor : new Scanner(syntax, inserted).read(suffix);
   const kinds = [")", "]", "}"].map((close) => {
     const count = (brackets: readonly { readonly close: string }[]): number =>
       brackets.filter((bracket) => bracket.close === close).length;
@@ -64,7 +66,7 @@ function imbalanceWith(text: string, { syntax, atCursor, afterCursor, lineSuffix
   return {
     unclosedBrackets: kinds.reduce((sum, { unclosed }) => sum + unclosed, inserted.mismatches + after.mismatches),
     unmatchedClosers: kinds.reduce((sum, { unmatched }) => sum + unmatched, 0),
-    openString: atLineEnd.insideString && !atLineEnd.insideMultiline,
+    openString,
     openComment: atLineEnd.insideComment && atLineEnd.insideMultiline,
     openLongString: after.insideString && after.insideMultiline,
   };

@@ -143,6 +143,11 @@ describe("lines", () => {
     kept("├a()\nc = d(e, ,\n      f┤\n", "├a()\nc = d(e)┤\n", "python");
   });
 
+  it("whose end was just typed are not suggested again", () => {
+    rejected("const total = 10 + ├10 + ┤items.length;", "end of the line just typed");
+    untouched("f(0, ├0,┤ 0);");
+  });
+
   it("that are the line above or below are rejected", () => {
     rejected("  total += item.price;\n  total += ├item.┤price;\n", "line above");
     rejected("  total += ├item.┤price;\n  total += item.price;\n", "line below");
