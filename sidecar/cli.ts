@@ -8,6 +8,7 @@ import { InputError } from "./cli/terminal";
 import { why } from "./cli/why";
 import { errorCode, errorStack } from "./host/errors";
 import { packagedLocations } from "./host/locations";
+import { leaveDeletedFolder } from "./host/working-folder";
 import { ModelPackageError } from "./inference/package/model-package-error";
 import { AddModelError } from "./models/add-model";
 import { DownloadError } from "./models/download/download-error";
@@ -56,6 +57,9 @@ process.stdout.on("error", (error) => {
   outputFailed = true;
   process.stderr.write(`Standard output cannot be written: ${error.message}\n`);
 });
+const movedTo = leaveDeletedFolder();
+if (movedTo !== undefined)
+  process.stderr.write(`The working folder has been deleted: relative paths count from ${movedTo} instead.\n`);
 void main().then((code) => {
   // Native libraries keep threads alive, so the process is ended once the output is written.
   process.stdout.write("", () => setImmediate(() => process.exit(outputFailed && code === 0 ? 1 : code)));

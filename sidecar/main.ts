@@ -6,6 +6,7 @@ import { createConnection, ProposedFeatures, StreamMessageWriter } from "vscode-
 import { errorStack } from "./host/errors";
 import { packagedLocations } from "./host/locations";
 import { standardErrorLog } from "./host/log";
+import { moveToRoot } from "./host/working-folder";
 import { lifecycle } from "./server/connection/lifecycle";
 import { LspMessageReader } from "./server/connection/message-reader";
 import { createServer } from "./server/server";
@@ -18,6 +19,7 @@ if (process.stdin.isTTY) {
     "This is a language server, which waits for an editor's messages on standard input. Press Ctrl+C to end it. The command line is dist/cli.js.",
   );
 }
+moveToRoot();
 // Standard output is for the protocol, so output of libraries goes to standard error.
 console.log = console.error;
 console.info = console.error;

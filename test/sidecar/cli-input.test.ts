@@ -110,6 +110,20 @@ describe("bad input", () => {
   });
 });
 
+it("a working folder that has been deleted is left, with a word about relative paths", () => {
+  const script = 'mkdir -p "$0" && cd "$0" && rmdir "$0" && exec "$@"';
+  const gone = join(folder, "gone");
+  const run = (path: string) => {
+    const command = ["-c", script, gone, process.execPath, join(dist, "cli.js"), "why", path];
+    return spawnSync("/bin/sh", command, { encoding: "utf8" });
+  };
+  const file = join(folder, "shop", "money.py");
+  const { status, stdout, stderr } = run(file);
+  expect([status, stderr]).toEqual([0, "The working folder has been deleted: relative paths count from / instead.\n"]);
+  expect(stdout).toMatch(/money\.py is indexed/);
+  expect(run("money.py")).toMatchObject({ status: 2, stderr: expect.stringContaining("/money.py, found none") });
+});
+
 describe("closed standard output", () => {
   const place = (): string => `${join(folder, "shop", "orders.py")}:27:1`;
 
