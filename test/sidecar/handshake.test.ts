@@ -1,9 +1,8 @@
 // The life of the process: capabilities, statuses, a restart with the same index, an orderly end.
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { defaultSettings, messages, serverCommands } from "../../sidecar/protocol";
-import { cleanUp, copyOfFixture, dist, Sidecar, start, temporaryFolder } from "./client";
+import { cleanUp, copyOfFixture, Sidecar, start, temporaryFolder } from "./client";
 
 afterEach(cleanUp);
 
@@ -145,23 +144,11 @@ describe("the process", () => {
   });
 });
 
-it("a server starts in a working folder that has been deleted", async () => {
+it("a server that is started in a deleted working folder indexes and completes", async () => {
   const gone = join(await temporaryFolder(), "gone");
-  const framed = (message: object): string => {
-    const body = JSON.stringify({ jsonrpc: "2.0", ...message });
-    return `Content-Length: ${body.length}\r\n\r\n${body}`;
-  };
-  const capabilities = {};
-  const input = [
-    { id: 1, method: "initialize", params: { processId: null, rootUri: null, capabilities } },
-    { id: 2, method: "shutdown" },
-    { method: "exit" },
-  ];
-  const script = 'mkdir -p "$0" && cd "$0" && rmdir "$0" && exec "$@"';
-  const { status, stdout } = spawnSync("/bin/sh", ["-c", script, gone, process.execPath, join(dist, "sidecar.js")], {
-    encoding: "utf8",
-    input: input.map(framed).join(""),
-  });
-  expect(stdout).toContain('"serverInfo":{"name":"selfracg-code"');
-  expect(status).toBe(0);
+  const script = 'mkdir "$0" && cd "$0" && rmdir "$0" && exec "$@"';
+  const sidecar = await start({ folders: [await copyOfFixture()], through: ["/bin/sh", "-c", script, gone] });
+  const { index } = await sidecar.reaches("ready");
+  expect(index?.embedded).toBeGreaterThan(0);
+  expect(await sidecar.close()).toBe(0);
 });
