@@ -66,17 +66,17 @@ function* closings(text: string, cursor: CursorSyntax): Generator<string> {
 }
 
 /**
- * The beginnings of a line that end with a word, a space or a sign, longest first. One that ends with a dot would claim that
- * what it stands for has the member that follows the cursor: that is for the line to say.
+ * The beginnings of a line that end with a word, a space or a sign, longest first. Last come those that end with a dot and
+ * would make what follows the cursor a member of something else.
  */
-function* wordCuts(line: string, lineSuffix: string): Generator<string> {
-  const ends = [...line.matchAll(/[\p{L}\p{N}_]+|[^\S\n]+|[^\p{L}\p{N}_\s]/gu)].map(({ index }) => index);
+function wordCuts(line: string, lineSuffix: string): string[] {
+  const ends = [...line.matchAll(/[\p{L}\p{N}_]+|[^\S\n]+|[^\p{L}\p{N}_\s]/gu)].map(({ index }) => index).reverse();
   const member = /^[\p{L}\p{N}_]+/u.exec(lineSuffix)?.[0];
-  for (const end of ends.reverse()) {
-    const cut = line.slice(0, end);
-    const claims = cut.endsWith(".") && member !== undefined && !line.startsWith(member, end);
-    if (/[\p{L}\p{N}]/u.test(cut) && !claims) yield cut;
-  }
+  const makesMember = (end: number): boolean =>
+    line.charAt(end - 1) === "." && member !== undefined && !line.startsWith(member, end);
+  return [...ends.filter((end) => !makesMember(end)), ...ends.filter(makesMember)]
+    .map((end) => line.slice(0, end))
+    .filter((cut) => /[\p{L}\p{N}]/u.test(cut));
 }
 
 /** Why `text` does not fit between the texts around it; undefined where only a parser can tell. */

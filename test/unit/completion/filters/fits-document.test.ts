@@ -30,6 +30,7 @@ describe("before a word", () => {
     kept("const total = ├10 + items┤items.length;", "const total = ├10 + ┤items.length;");
     kept("return ├self.width┤width * height\n", "return ├self.┤width * height\n", "python");
     kept("const a = ├await url.read(url);┤load(url);", "const a = ├await ┤load(url);");
+    kept("├config.save(a);┤load(url);", "├config.┤load(url);");
     rejected("const total = ├0┤items.length;", "grows together");
     rejected(
       "class A {\n  public ├String name┤String getName() {\n    return name;\n  }\n}\n",
