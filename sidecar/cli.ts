@@ -8,6 +8,7 @@ import { InputError } from "./cli/terminal";
 import { why } from "./cli/why";
 import { errorCode, errorStack } from "./host/errors";
 import { packagedLocations } from "./host/locations";
+import { withoutControls } from "./host/printable";
 import { leaveDeletedFolder } from "./host/working-folder";
 import { ModelPackageError } from "./inference/package/model-package-error";
 import { AddModelError } from "./models/add-model";
@@ -39,10 +40,10 @@ async function main(): Promise<number> {
       return 130;
     }
     if (refusals.some((refusal) => error instanceof refusal) && error instanceof Error) {
-      process.stderr.write(`${error.message}\n`);
+      process.stderr.write(`${withoutControls(error.message)}\n`);
       return 2;
     }
-    process.stderr.write(`${errorStack(error)}\n`);
+    process.stderr.write(`${withoutControls(errorStack(error))}\n`);
     return 1;
   }
 }

@@ -1,5 +1,6 @@
 // Formats fragments and times for the command line.
 import type { DroppedFragment, FragmentReference } from "../protocol";
+import { printable } from "../workspace/files/exclusion";
 
 /** Indents every line by two columns. */
 export function indent(text: string): string {
@@ -11,7 +12,7 @@ export function indent(text: string): string {
 
 /** A line for each fragment, aligned. */
 export function table(fragments: readonly (FragmentReference | DroppedFragment)[]): string {
-  const places = fragments.map(({ path, startLine, endLine }) => `${path}:${startLine}-${endLine}`);
+  const places = fragments.map(({ path, startLine, endLine }) => `${printable(path)}:${startLine}-${endLine}`);
   const width = Math.max(...places.map((place) => place.length));
   return fragments
     .map((fragment, row) => {

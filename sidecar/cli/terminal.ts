@@ -1,6 +1,7 @@
 // What the commands of the command line share: output, progress, and the error of bad input.
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { firstSentence } from "../host/errors";
+import { withoutControls } from "../host/printable";
 
 /** An error that the user can correct: what was expected, what was found, what to do. */
 export class InputError extends Error {}
@@ -18,11 +19,11 @@ export function parseOptions<const Options extends NonNullable<ParseArgsConfig["
 }
 
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${withoutControls(text)}\n`);
 }
 
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+  process.stdout.write(`${withoutControls(JSON.stringify(value))}\n`);
 }
 
 /** Progress on standard error: a bar that redraws itself on a terminal, else a plain line a second. */
@@ -42,7 +43,7 @@ export class ProgressLine {
     const interval = process.stderr.isTTY ? 60 : 1000;
     if (now - this.last < interval && !(this.drawn && done === total)) return;
     this.last = now;
-    const far = this.describe(done, total);
+    const far = withoutControls(this.describe(done, total));
     if (process.stderr.isTTY) {
       const width = 30;
       const full = Math.round((width * done) / total);

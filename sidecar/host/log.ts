@@ -1,5 +1,7 @@
 // The log: lines with a level on standard error.
 
+import { withoutControls } from "./printable";
+
 /** Nothing is written to standard output, which is for the protocol. */
 export interface Log {
   debug(message: string): void;
@@ -27,5 +29,5 @@ export const quietLog: Log = {
 };
 
 function write(level: string, message: string): void {
-  process.stderr.write(`[${level}] ${message}\n`);
+  process.stderr.write(`[${level}] ${withoutControls(message)}\n`);
 }

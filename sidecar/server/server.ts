@@ -10,6 +10,7 @@ import {
 import { errorMessage } from "../host/errors";
 import type { Locations } from "../host/locations";
 import { type Log, standardErrorLog } from "../host/log";
+import { withoutControls } from "../host/printable";
 import { type Client, clientOf } from "./feature";
 import { createFeatures } from "./features";
 
@@ -80,11 +81,11 @@ export function createServer(connection: Connection, locations: Locations, serve
 /** `window/logMessage` at the message's level; errors also on standard error, which outlives a broken connection. */
 function connectionLog(connection: Connection): Log {
   return {
-    debug: (message) => connection.console.debug(message),
-    info: (message) => connection.console.info(message),
-    warn: (message) => connection.console.warn(message),
+    debug: (message) => connection.console.debug(withoutControls(message)),
+    info: (message) => connection.console.info(withoutControls(message)),
+    warn: (message) => connection.console.warn(withoutControls(message)),
     error: (message) => {
-      connection.console.error(message);
+      connection.console.error(withoutControls(message));
       standardErrorLog.error(message);
     },
   };

@@ -124,6 +124,18 @@ it("a working folder that has been deleted is left, with a word about relative p
   expect(run("money.py")).toMatchObject({ status: 2, stderr: expect.stringContaining("/money.py, found none") });
 });
 
+it("names in a workspace are printed without what a terminal would obey", async () => {
+  const name = "a\u001b]0;title\u0007\u009b31m\u202e.py";
+  writeFileSync(join(folder, name), "def f(x):\n    return x\n");
+  const { code, stdout } = await cli(["why", join(folder, name), "--workspace", folder, "--json"]);
+  expect(code).toBe(0);
+  expect(stdout).toContain("\\u001b]0;title\\u0007\\u009b31m\\u202e.py");
+  expect(stdout).not.toMatch(/(?!\n)[\p{Cc}\u202e]/u);
+  const failed = await cli(["why", join(folder, `no${name}`), "--workspace", folder]);
+  expect(failed.code).toBe(2);
+  expect(failed.stderr).not.toMatch(/(?!\n)[\p{Cc}\u202e]/u);
+});
+
 describe("closed standard output", () => {
   const place = (): string => `${join(folder, "shop", "orders.py")}:27:1`;
 
