@@ -1,4 +1,5 @@
 // Reads settings and initialization options from whatever a client sends, member by member.
+import { isAbsolute } from "node:path";
 import * as v from "valibot";
 import { withHome } from "./host/locations";
 import type { InitializationOptions } from "./protocol/initialization";
@@ -52,9 +53,11 @@ export function parseInitializationOptions(value: unknown): { options: Initializ
   };
   for (const name of ["model", "modelPath", "storagePath"] as const) {
     const given = value[name];
-    if (typeof given === "string" && given !== "") options[name] = withHome(given);
+    const isText = typeof given === "string" && given !== "";
+    // The server has no working folder that paths could be relative to. The others may be names of models.
+    if (isText && (name !== "storagePath" || isAbsolute(withHome(given)))) options[name] = withHome(given);
     else if (given !== undefined && given !== null && given !== "")
-      warn(name, settingInfos.get(name)?.expected ?? "a folder's path");
+      warn(name, settingInfos.get(name)?.expected ?? "a folder's absolute path");
   }
   const provider = v.safeParse(settingsSchema.entries.executionProvider.wrapped, value.executionProvider);
   if (provider.success) options.executionProvider = provider.output;

@@ -1,9 +1,9 @@
 // The workspace folders that are open in the client.
-import { basename } from "node:path";
+import { basename, isAbsolute } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Connection, InitializeParams, ServerCapabilities } from "vscode-languageserver/node";
 import type { Log } from "../host/log";
-import { type Folder, filePath } from "../host/paths";
+import { type Folder, filePath, uriPath } from "../host/paths";
 import type { Client, Feature } from "./feature";
 
 export class WorkspaceFolders implements Feature {
@@ -20,12 +20,12 @@ export class WorkspaceFolders implements Feature {
     return this.current;
   }
 
-  /** `workspaceFolders`, or the older `rootUri` and `rootPath` where a client has nothing newer. */
+  /** `workspaceFolders`, or the older `rootUri` and `rootPath` where a client has nothing newer. An empty `rootPath` means no folder. */
   initialize(params: InitializeParams): ServerCapabilities {
     const { workspaceFolders, rootUri, rootPath } = params;
     if (Array.isArray(workspaceFolders)) this.current = this.readable(workspaceFolders);
     else if (typeof rootUri === "string") this.current = this.readable([{ uri: rootUri, name: basename(rootUri) }]);
-    else if (typeof rootPath === "string") {
+    else if (typeof rootPath === "string" && isAbsolute(rootPath)) {
       this.current = this.readable([{ uri: pathToFileURL(rootPath).href, name: basename(rootPath) }]);
     }
     return { workspace: { workspaceFolders: { supported: true, changeNotifications: true } } };
@@ -49,8 +49,8 @@ export class WorkspaceFolders implements Feature {
 
   private readable(folders: readonly Folder[]): Folder[] {
     return folders.filter((folder) => {
-      if (filePath(folder.uri) !== undefined) return true;
-      this.log.warn(`Folder ${folder.uri}: expected a file:// address; it is not indexed.`);
+      if (filePath(folder.uri) !== undefined && uriPath(folder.uri) !== "") return true;
+      this.log.warn(`Folder ${folder.uri}: expected a file:// address with a path; it is not indexed.`);
       return false;
     });
   }

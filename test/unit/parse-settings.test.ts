@@ -101,6 +101,15 @@ describe("parseInitializationOptions", () => {
     expect(parseInitializationOptions({ modelPath: "", storagePath: null })).toEqual({ options: {}, warnings: [] });
   });
 
+  it("refuses a relative storage path, which would be relative to nothing", () => {
+    expect(parseInitializationOptions({ storagePath: "index" })).toEqual({
+      options: {},
+      warnings: [
+        'initializationOptions.storagePath: expected a folder\'s absolute path, found "index"; the default is used.',
+      ],
+    });
+  });
+
   it("warns about invalid options", () => {
     const { options, warnings } = parseInitializationOptions({ modelPath: 3, executionProvider: "gpu" });
     expect(options).toEqual({});
