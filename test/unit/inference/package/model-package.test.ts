@@ -1,5 +1,6 @@
 // Valid model packages load, and invalid ones are refused with a helpful message.
-import { cp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { cp, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -56,6 +57,15 @@ describe("loadModelPackage", () => {
   it.each(["model.onnx", "tokenizer.json", "MODEL_CARD.md"])("refuses a missing %s and names it", async (name) => {
     await rm(join(folder, name));
     expect(await refusal()).toMatch(new RegExp(`${name}: expected a file of \\d+ bytes, found none`));
+  });
+
+  it.each(["model.json", "model.onnx", "tokenizer.json"])("refuses a named pipe or a device as %s", async (name) => {
+    await rm(join(folder, name));
+    execFileSync("mkfifo", [join(folder, name)]);
+    expect(await refusal()).toMatch(new RegExp(`${name}: expected .*, found none`));
+    await rm(join(folder, name));
+    await symlink("/dev/zero", join(folder, name));
+    expect(await refusal()).toMatch(new RegExp(`${name}: expected .*, found none`));
   });
 
   it("refuses a truncated file and states both sizes", async () => {
