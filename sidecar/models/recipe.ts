@@ -23,8 +23,6 @@ const common = {
   rows: v.optional(v.strictTuple([whole, count])),
   /** Number j of each row is multiplied by factor j; of a vector, number j of the vector. */
   columnFactors: v.optional(factors),
-  /** After that, the numbers of row i are multiplied by factor i. */
-  rowFactors: v.optional(factors),
   /** As it is, or transposed. */
   layout: v.picklist(["rows", "transposed"]),
 };
@@ -132,12 +130,11 @@ function checkPlaces(path: string, name: string, { entries, pinned }: RecipeFile
         );
       end = offset + bytes;
     }
-    for (const used of [entry.columnFactors, entry.rowFactors]) {
-      if (used !== undefined && used.offset + used.count > factorCount)
-        throw new Error(
-          `${path}: ${name}: expected factors below ${factorCount}, found ${used.offset + used.count}. ${reinstall}`,
-        );
-    }
+    const used = entry.columnFactors;
+    if (used !== undefined && used.offset + used.count > factorCount)
+      throw new Error(
+        `${path}: ${name}: expected factors below ${factorCount}, found ${used.offset + used.count}. ${reinstall}`,
+      );
   }
   for (const { bytes } of Object.values(pinned)) {
     if (bytes !== end) throw new Error(`${path}: ${name}: expected ${end} bytes, found ${bytes}. ${reinstall}`);

@@ -13,15 +13,6 @@ export function multiplyColumns(numbers: Float32Array, factors: Float32Array | u
       numbers[start + column] = (numbers[start + column] ?? 0) * (factors[column] ?? 0);
 }
 
-/** Multiplies the numbers of row i by factor i, when there are factors, at least one for each row. Each product is a float32. */
-export function multiplyRows(numbers: Float32Array, columns: number, factors: Float32Array | undefined): void {
-  if (factors === undefined) return;
-  for (let row = 0; row < numbers.length / columns; row++) {
-    const factor = factors[row] ?? 0;
-    for (let at = row * columns; at < (row + 1) * columns; at++) numbers[at] = (numbers[at] ?? 0) * factor;
-  }
-}
-
 /**
  * Rounds rows to codes between -`maxCode` and `maxCode`, ties to even, each with its own scale: its largest magnitude divided by
  * `maxCode`, in float32.

@@ -3,7 +3,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { GgufError, type GgufFile } from "./gguf-file";
 import { JoinedTensors } from "./joined-tensors";
 import { placesOf, type RecipeEntry, type RecipeFile } from "./recipe";
-import { multiplyColumns, multiplyRows, roundRows, turnInto } from "./row-arithmetic";
+import { multiplyColumns, roundRows, turnInto } from "./row-arithmetic";
 import { checkTied } from "./tied-tensors";
 
 /** How much is in memory at a time. It does not change what is written. */
@@ -49,12 +49,13 @@ export async function findParts(gguf: GgufFile, { entries }: RecipeFile): Promis
     const { columns } = matrix;
     const numbers = entry.store === "float32" ? entry.values.bytes / 4 : entry.codes.bytes;
     const wantedRows = entry.store === "float32" ? rows : entry.scales.bytes / 4;
-    const wantedColumns = columns > 1 ? entry.columnFactors?.count : undefined;
+    // In a vector, a row is one number, and each has its factor.
+    const factored = columns > 1 ? columns : rows;
     if (
       end > matrix.rows ||
       rows * columns !== numbers ||
       rows !== wantedRows ||
-      (wantedColumns ?? columns) !== columns
+      (entry.columnFactors?.count ?? factored) !== factored
     )
       throw new GgufError(
         `${gguf.path}: expected ${numbers} numbers in ${Math.max(wantedRows, end)} rows of ${entry.tensors.flat().join(", ")}, found ${matrix.rows} rows of ${columns}. Choose a file of this model.`,
@@ -143,13 +144,8 @@ class Slices {
     const { columns } = matrix;
     const floats = this.floats.subarray(0, (to - from) * columns);
     await matrix.read(firstRow + from, firstRow + to, floats);
-    const { factors } = this.source;
-    const columnFactors = used(entry.columnFactors, factors);
-    const rowFactors = used(entry.rowFactors, factors);
-    // In a vector, a row is one number, so both factors apply to it.
-    if (columns > 1) multiplyColumns(floats, columnFactors);
-    else multiplyRows(floats, 1, columnFactors?.subarray(firstRow + from));
-    multiplyRows(floats, columns, rowFactors?.subarray(firstRow + from));
+    const factors = used(entry.columnFactors, this.source.factors);
+    multiplyColumns(floats, columns > 1 ? factors : factors?.subarray(from, to));
     if (entry.store === "float32") return floats;
     const codes = this.codes.subarray(0, floats.length);
     roundRows(floats, columns, this.source.maxCode, codes, scales.subarray(from, to));

@@ -106,6 +106,8 @@ describe.each(cases)("the logits of $name", ({ folder, length, threads: counts, 
         // Expressions do not affect the decoder, so a different order of sums does no harm there.
         const size = model.retrieval.dimension;
         expect(distance(together.expression.subarray(i * size, (i + 1) * size), alone.expression)).toBeLessThan(1e-3);
+        const withoutLogits = await graph.run({ rows: [each], logits: 0, adapter: "fragment" });
+        expect(distance(withoutLogits.expression, alone.expression)).toBeLessThan(1e-3);
       }
     });
   });

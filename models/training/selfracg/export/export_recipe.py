@@ -159,7 +159,7 @@ product makes them out of the publisher's GGUF file.
 |---|---|
 {card.shape(description, adapter_parameters)}
 | retrieval | L-LoRA of rank {description["retrieval"]["rank"]}, untrained: expressions are made of the backbone's own attention |
-| weights | int8 with one scale for each output, activations quantised token by token, SmoothQuant factors folded in |
+| weights | int8 with one scale for each output, activations quantised token by token except for the largest inputs of each gated layer, SmoothQuant factors for attentions folded in |
 | licence | {description["licence"]} |
 
 ## Intended use

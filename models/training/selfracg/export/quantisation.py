@@ -53,14 +53,22 @@ def twin(
         steps = calibrated.steps
         _round_inputs(rounded, adapter, lambda label, x: calibration.rounded(x, steps[label]))
     if stored == "int8-dynamic":
-        _round_inputs(rounded, adapter, lambda _label, x: rounded_by_row(x))
+        last = f"layers.{len(rounded.model.layers) - 1}.down"
+
+        def by_row(label: str, x: Tensor) -> Tensor:
+            return rounded_by_row(x, graph.GATED_OUTLIERS if label.endswith(".down") and label != last else 0)
+
+        _round_inputs(rounded, adapter, by_row)
     return rounded, adapter
 
 
-def rounded_by_row(x: Tensor) -> Tensor:
-    """x [..., features] as a graph that quantises dynamically rounds it: each row by its own step."""
-    largest = x.abs().amax(-1, keepdim=True)
-    return torch.where(largest > 0, torch.round(x / largest * graph.ROW_STEPS) / graph.ROW_STEPS * largest, 0)
+def rounded_by_row(x: Tensor, outliers: int = 0) -> Tensor:
+    """x [..., features] as a graph that quantises dynamically rounds it: each row by its own step, except for its largest `outliers` values."""
+    magnitudes, places = x.abs().topk(outliers + 1, -1)
+    largest = magnitudes[..., -1:]
+    rounded = torch.where(largest > 0, torch.round(x / largest * graph.ROW_STEPS) / graph.ROW_STEPS * largest, 0)
+    places = places[..., :outliers]
+    return rounded.scatter(-1, places, x.gather(-1, places))
 
 
 def _round_inputs(model: PreTrainedModel, adapter: llora.LLoRA, rounding: Callable[[str, Tensor], Tensor]) -> None:

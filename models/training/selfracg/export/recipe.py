@@ -76,14 +76,11 @@ def detach(
             entry["tensors"] = [alternatives[0] for alternatives in entry["tensors"]]
         if graph.EMBEDDING in origin.tensors:
             entry["rows"] = [0, tokens]
-        fold = {factors.folded.get(source, smoothing.Folded()) for source in origin.tensors}
+        fold = {factors.folded.get(source, "") for source in origin.tensors}
         if len(fold) != 1:
-            raise ValueError(
-                f"{name}: expected one pair of factors for the joined tensors, found {sorted(map(str, fold))}"
-            )
-        for key, factor in (("columnFactors", (only := fold.pop()).columns), ("rowFactors", only.rows)):
-            if factor:
-                entry[key] = factor_places[factor]
+            raise ValueError(f"{name}: expected the same factors for the joined tensors, found {sorted(fold)}")
+        if factor := fold.pop():
+            entry["columnFactors"] = factor_places[factor]
         entry["layout"] = "transposed" if origin.transposed else "rows"
         if origin.part == "codes":
             scales = names[name.removesuffix(".codes") + ".scale"]
@@ -130,15 +127,9 @@ def entry_parts(
     values = joined(entry["tensors"], tensors)
     if "rows" in entry:
         values = values[slice(*entry["rows"])]
-
-    def factor(key: str) -> np.ndarray:
-        place = entry[key]
-        return factors[place["offset"] : place["offset"] + place["count"]]
-
     if "columnFactors" in entry:
-        values = values * factor("columnFactors")
-    if "rowFactors" in entry:
-        values = values * factor("rowFactors")[:, None]
+        place = entry["columnFactors"]
+        values = values * factors[place["offset"] : place["offset"] + place["count"]]
     if entry["store"] == "float32":
         yield (
             entry["values"]["offset"],

@@ -18,7 +18,7 @@ A batch larger than one needs past_length = 0, and with a past every length equa
 row alone, not on the rows that share its run.
 
 Weights are stored as float32, as float16 that computes in float32, or as int8 (one scale an output channel; one step a
-layer for activations, or one a row with "int8-dynamic"). "half" is float16 that computes as such, for GPUs.
+layer for activations, or one a row with "int8-dynamic", where the largest inputs of `down` are not rounded). "half" is float16 that computes as such, for GPUs.
 """
 
 from selfracg.export.graph.attention import FEW as FEW
@@ -39,5 +39,6 @@ from selfracg.export.graph.config import WEIGHTS as WEIGHTS
 from selfracg.export.graph.config import Adapter as Adapter
 from selfracg.export.graph.config import GraphConfig as GraphConfig
 from selfracg.export.graph.config import rotary_caches as rotary_caches
+from selfracg.export.graph.decoder import GATED_OUTLIERS as GATED_OUTLIERS
 from selfracg.export.graph.decoder import rotary_initialisers as rotary_initialisers
 from selfracg.export.graph.nodes import CONTRIB as CONTRIB

@@ -146,11 +146,13 @@ class Builder:
         body: Body | None = None,
         read: str = "",
         deferred: bool = False,
+        outliers: int = 0,
     ) -> str:
         """y = x W^T (+ b) for one projection or several with a common input x [batch, n, inputs], concatenated into one product.
 
         With static steps x is rounded by the step of the input `read`, by default that of `label`. With dynamic quantisation,
-        `deferred` leaves the scaling of y's rows to the product after `gated`.
+        `deferred` leaves the scaling of y's rows to the product after `gated`, and as many of the largest inputs of each row as
+        `outliers` says are not rounded.
         """
         body = body or self.body
         matrices = [n + ".weight" for n in names]
@@ -161,6 +163,8 @@ class Builder:
             y = body.add("MatMul", [x, self.weight_of(label + ".weight", matrices, transposed=True)])
             return body.add("Add", [y, bias]) if bias else y
         codes, scale = self.codes_of(label, matrices, transposed=True)
+        if self.dynamic and outliers:
+            return self._product_with_outliers(x, codes, scale, body, bias, outliers)
         return self.integer_product(x, codes, scale, read or label, body, bias, deferred and not bias)
 
     def integer_product(
@@ -199,6 +203,30 @@ class Builder:
             self._factor[y] = self._largest[x]
             return y
         y = body.add("Mul", [y, self._largest[x]])
+        return body.add("Add", [y, bias]) if bias else y
+
+    def _product_with_outliers(self, x: str, codes: str, scale: str, body: Body, bias: str, outliers: int) -> str:
+        """x times a quantised matrix, where the largest `outliers` inputs of each row keep their values.
+
+        The next largest magnitude gives the row's step, so the codes of larger inputs saturate; what those lack is multiplied
+        by their rows of the matrix in float32. The split is that of LLM.int8() (Dettmers et al., 2022, arXiv 2208.07339), by
+        row and not by column: which inputs of a gated layer are large differs from token to token.
+        """
+        step = self.constant("int8.step", np.array(1 / ROW_STEPS, dtype=np.float32))
+        zero = self.constant("int8.zero", np.array(ROW_ZERO, dtype=np.uint8))
+        magnitudes, places = body.add_all("TopK", [body.add("Abs", [x]), self.ints(outliers + 1)], 2)
+        largest = body.add("Slice", [magnitudes, self.ints(outliers), self.ints(outliers + 1), self.ints(-1)])
+        places = body.add("Slice", [places, self.ints(0), self.ints(outliers), self.ints(-1)])
+        divided = body.add("Div", [x, largest])
+        quantised = body.add("QuantizeLinear", [divided, step, zero])
+        y = body.add("MatMulIntegerToFloat", [quantised, codes, step, scale, zero], domain=CONTRIB)
+        saturated = body.add("DequantizeLinear", [body.add("GatherElements", [quantised, places], axis=-1), step, zero])
+        lacking = body.add("Sub", [body.add("GatherElements", [divided, places], axis=-1), saturated])
+        rows = body.add("Cast", [body.add("Gather", [codes, places])], to=TensorProto.FLOAT)
+        lacking = body.add("MatMul", [body.add("Unsqueeze", [lacking, self.ints(-2)]), rows])
+        lacking = body.add("Mul", [body.add("Squeeze", [lacking, self.ints(-2)]), scale])
+        factor = body.add("Mul", [largest, self._factor[x]]) if x in self._factor else largest
+        y = body.add("Mul", [body.add("Add", [y, lacking]), factor])
         return body.add("Add", [y, bias]) if bias else y
 
     def gated(self, gate: str, up: str, body: Body) -> str:
