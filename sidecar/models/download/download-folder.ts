@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { makeFolder } from "../../host/make-folder";
 import { isRunning } from "../../host/running-process";
-import { DownloadError } from "./download-error";
+import { DownloadInProgressError } from "./download-error";
 
 /** How often an owner renews its folder's time, and the age at which a folder has no owner, in milliseconds. */
 const renewalMs = 30_000;
@@ -34,7 +34,7 @@ export class DownloadFolder {
   /**
    * Takes the folder that an interrupted download left, with what is in it, or makes one.
    * @param root the folder of all downloads, made when missing
-   * @throws DownloadError when another process is downloading the same; the system's error when the folder cannot be made
+   * @throws DownloadInProgressError when another process is downloading the same; the system's error when the folder cannot be made
    */
   static async claim(root: string, key: string): Promise<DownloadFolder> {
     await makeFolder(root, 0o700);
@@ -43,7 +43,7 @@ export class DownloadFolder {
     for (const name of found) {
       const owner = await ownerOf(root, name);
       if (owner !== undefined)
-        throw new DownloadError(
+        throw new DownloadInProgressError(
           `Expected no other download of this file, found process ${owner} at it. Wait until it is done, or end it and try again.`,
         );
     }

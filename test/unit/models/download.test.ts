@@ -79,6 +79,9 @@ async function expectFile(downloaded: { path: string; sha256: string }): Promise
   expect((await readFile(downloaded.path)).equals(content)).toBe(true);
 }
 
+/** A request for all but the beginning. How much of it arrived before a cut differs: a client may drop what it has not read yet. */
+const resumed = /^bytes=[1-9]\d*-$/;
+
 describe("a download", () => {
   it("gives the file its name once it is complete, reports progress, and leaves nothing behind once deleted", async () => {
     const seen: number[] = [];
@@ -95,8 +98,13 @@ describe("a download", () => {
     server.next(cutAfter(content, 900_000), cutAfter(content, 600_000), status(503));
     await expectFile(await download(options()));
     expect(server.ranges).toHaveLength(4);
-    expect(server.ranges.slice(0, 2)).toEqual(["", "bytes=900000-"]);
-    expect(server.ranges.slice(2)).toEqual(["bytes=1500000-", "bytes=1500000-"]);
+    const [first, second, third, fourth] = server.ranges.map((range) => Number(/\d+/.exec(range)?.[0] ?? 0));
+    expect(first).toBe(0);
+    expect(second).toBeGreaterThan(0);
+    expect(second).toBeLessThanOrEqual(900_000);
+    expect(third).toBeGreaterThan(second ?? Number.NaN);
+    expect(third).toBeLessThanOrEqual((second ?? Number.NaN) + 600_000);
+    expect(fourth).toBe(third);
   });
 
   it("begins again when the server ignores the range, or gives another one", async () => {
@@ -131,7 +139,7 @@ describe("a download", () => {
     );
     expect(await left()).toEqual(["model.gguf.part"]);
     await expectFile(await download(options()));
-    expect(server.ranges.at(-1)).toBe("bytes=900000-");
+    expect(server.ranges.at(-1)).toMatch(resumed);
   });
 
   it("stops at once when it is aborted, and the next download continues", async () => {
@@ -166,7 +174,7 @@ describe("a download", () => {
     server.next(cutAfter(other, 2_500_000), ...Array.from({ length: 4 }, () => status(503)));
     await expect(download(options())).rejects.toThrow(/no connection/);
     await expectFile(await download(options()));
-    expect(server.ranges.slice(-2)).toEqual(["bytes=2500000-", ""]);
+    expect(server.ranges.slice(-2)).toEqual([expect.stringMatching(resumed), ""]);
   });
 
   it("of an unknown file continues only the version that it began with", async () => {
@@ -175,7 +183,7 @@ describe("a download", () => {
     const unknown = options({ expected: undefined });
     server.next(cutAfter(other, 900_000, '"one"'));
     await expectFile(await download(unknown));
-    expect(server.ranges).toEqual(["", "bytes=900000-"]);
+    expect(server.ranges).toEqual(["", expect.stringMatching(resumed)]);
     server.next(cutAfter(content, 900_000));
     await expectFile(await download(options({ expected: undefined, folder: join(folder, "second") })));
     expect(server.ranges.slice(2)).toEqual(["", ""]);

@@ -42,7 +42,7 @@ export function cutAfter(content: Buffer, bytes: number, etag?: string): Answer 
       "content-length": content.length - start,
       ...(start > 0 ? { "content-range": `bytes ${start}-${content.length - 1}/${content.length}` } : {}),
     });
-    response.write(content.subarray(start, start + bytes), () => setTimeout(() => response.destroy(), 30));
+    response.write(content.subarray(start, start + bytes), () => setTimeout(() => response.destroy(), 200));
   };
 }
 
