@@ -210,7 +210,10 @@ describe("the status bar in VS Code", () => {
     expect(await rows().first().textContent()).toContain("Choose Model");
     await picture("state-error-menu");
     await rows().first().click();
-    await rows().filter({ hasText: "SelfRACG's own small model" }).click();
+    // By keyboard: the pointer is over this list, and a row's description may cover the row.
+    await rows().filter({ hasText: "SelfRACG's own small model" }).waitFor();
+    await window.page.keyboard.type("own small model");
+    await window.page.keyboard.press("Enter");
     await window.waitForStatus(/ready/);
     expect(JSON.parse(readFileSync(join(workspace, ".vscode", "settings.json"), "utf8"))).toEqual({});
   });
