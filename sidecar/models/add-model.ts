@@ -1,5 +1,5 @@
 // Converts a GGUF file into a model package, in a temporary folder that is renamed when complete: there is never half a model.
-import { copyFile, mkdir, open, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, open, rename, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import * as v from "valibot";
 import { errorCode } from "../host/errors";
@@ -8,6 +8,8 @@ import type { ModelFolders } from "../host/locations";
 import { makeFolder } from "../host/make-folder";
 import { loadModelPackage } from "../inference/package/model-package";
 import { type Catalogue, modelName, readCatalogue } from "./catalogue";
+import { megabytes } from "./download/download-error";
+import { freeBytes, spareBytes } from "./download/free-space";
 import { type Fitting, fittingRecipe } from "./fitting-recipe";
 import { GgufFile } from "./gguf-file";
 import { installedModels, manifestFile, removeLeftovers, scratchName } from "./model-folders";
@@ -58,9 +60,6 @@ export interface AddedModel extends Target {
 export class AddModelError extends Error {
   override readonly name = "AddModelError";
 }
-
-/** Bytes that stay free on the disk. */
-const spareBytes = 64 * 2 ** 20;
 
 /**
  * Converts a GGUF file into a package in the user's folder of models. A kill at any instant leaves the old state or, when a
@@ -273,10 +272,10 @@ async function copyTemplate(from: string, to: string, files: Files, signal: Abor
 }
 
 async function checkSpace(folder: string, size: number): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
-  if (bavail * bsize < size + spareBytes)
+  const free = await freeBytes(folder);
+  if (free < size + spareBytes)
     throw new AddModelError(
-      `${folder}: expected ${megabytes(size + spareBytes)} of free disk space, found ${megabytes(bavail * bsize)}. Make room and try again; nothing was added.`,
+      `${folder}: expected ${megabytes(size + spareBytes)} of free disk space, found ${megabytes(free)}. Make room and try again; nothing was added.`,
     );
 }
 
@@ -292,8 +291,4 @@ async function writeSynced(path: string, content: string): Promise<void> {
 
 function sizeOf(files: Readonly<Record<string, { readonly bytes: number }>>): number {
   return Object.values(files).reduce((sum, { bytes }) => sum + bytes, 0);
-}
-
-function megabytes(bytes: number): string {
-  return `${Math.ceil(bytes / 1e6)} MB`;
 }

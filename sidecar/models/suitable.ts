@@ -1,8 +1,8 @@
 // Tells whether this machine can carry a model of the catalogue beside an editor.
-import { statfs } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
 import { dirname } from "node:path";
 import type { CatalogueModel } from "./catalogue";
+import { freeBytes } from "./download/free-space";
 
 export interface Machine {
   readonly memoryBytes: number;
@@ -31,15 +31,15 @@ export function obstacleTo(
   installed: boolean,
 ): string | undefined {
   if (source === undefined) return undefined;
-  const { memoryBytes, freeBytes } = machine;
+  const { memoryBytes } = machine;
   const memory = memoryMegabytes * 1e6 * memoryFactor;
   if (memoryBytes < memory)
     return `It should have a machine with ${gigabytes(memory)} of memory; this one has ${gigabytes(memoryBytes)}.`;
   if (machine.processors < processors)
     return `It should have ${processors} processors or more; this machine has ${machine.processors}.`;
   const disk = source.bytes + bytes + spareBytes;
-  if (!installed && freeBytes < disk)
-    return `It should have ${gigabytes(disk)} of free disk space; there are ${gigabytes(freeBytes)}.`;
+  if (!installed && machine.freeBytes < disk)
+    return `It should have ${gigabytes(disk)} of free disk space; there are ${gigabytes(machine.freeBytes)}.`;
   return undefined;
 }
 
@@ -50,8 +50,7 @@ function gigabytes(bytes: number): string {
 /** Free bytes on the disk of a folder, or of the first folder above it that exists. */
 async function freeBytesAbove(folder: string): Promise<number> {
   try {
-    const { bavail, bsize } = await statfs(folder);
-    return bavail * bsize;
+    return await freeBytes(folder);
   } catch (error) {
     const parent = dirname(folder);
     if (parent === folder) throw error;

@@ -1,5 +1,6 @@
 // Reads the code cells of a Jupyter notebook: the text that is indexed of it, in the language of its kernel.
 import * as v from "valibot";
+import { plainLineBreaks } from "../../host/plain-text";
 import { languageById } from "../../languages/languages";
 
 const text = v.union([v.string(), v.array(v.string())]);
@@ -62,7 +63,7 @@ function parse(json: string): unknown {
 
 function linesOf(source: string | readonly string[]): string[] {
   const whole = typeof source === "string" ? source : source.join("");
-  return whole === "" ? [] : whole.replace(/\r\n?/g, "\n").split(/(?<=\n)/);
+  return whole === "" ? [] : plainLineBreaks(whole).split(/(?<=\n)/);
 }
 
 function joined(sources: readonly CellSource[]): string {

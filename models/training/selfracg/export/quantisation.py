@@ -53,12 +53,9 @@ def twin(
         steps = calibrated.steps
         _round_inputs(rounded, adapter, lambda label, x: calibration.rounded(x, steps[label]))
     if stored == "int8-dynamic":
-        last = f"layers.{len(rounded.model.layers) - 1}.down"
-
-        def by_row(label: str, x: Tensor) -> Tensor:
-            return rounded_by_row(x, graph.GATED_OUTLIERS if label.endswith(".down") and label != last else 0)
-
-        _round_inputs(rounded, adapter, by_row)
+        layers = len(rounded.model.layers)
+        kept = {f"layers.{layer}.down": graph.gated_outliers(layer, layers) for layer in range(layers)}
+        _round_inputs(rounded, adapter, lambda label, x: rounded_by_row(x, kept.get(label, 0)))
     return rounded, adapter
 
 

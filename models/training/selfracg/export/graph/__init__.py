@@ -39,6 +39,6 @@ from selfracg.export.graph.config import WEIGHTS as WEIGHTS
 from selfracg.export.graph.config import Adapter as Adapter
 from selfracg.export.graph.config import GraphConfig as GraphConfig
 from selfracg.export.graph.config import rotary_caches as rotary_caches
-from selfracg.export.graph.decoder import GATED_OUTLIERS as GATED_OUTLIERS
+from selfracg.export.graph.decoder import gated_outliers as gated_outliers
 from selfracg.export.graph.decoder import rotary_initialisers as rotary_initialisers
 from selfracg.export.graph.nodes import CONTRIB as CONTRIB

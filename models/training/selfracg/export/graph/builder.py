@@ -190,8 +190,7 @@ class Builder:
         A row of zeros gives undefined codes (0 / 0), which are multiplied by zero. Where `deferred`, the rows stay divided
         and `_factor` holds the factor for the next product.
         """
-        step = self.constant("int8.step", np.array(1 / ROW_STEPS, dtype=np.float32))
-        zero = self.constant("int8.zero", np.array(ROW_ZERO, dtype=np.uint8))
+        step, zero = self._row_codes()
         if x not in self._rows:
             largest = body.add("ReduceMax", [body.add("Abs", [x]), self.ints(-1)], keepdims=1)
             # Without any row, ONNX Runtime 1.30 returns the shape of the input.
@@ -205,6 +204,11 @@ class Builder:
         y = body.add("Mul", [y, self._largest[x]])
         return body.add("Add", [y, bias]) if bias else y
 
+    def _row_codes(self) -> tuple[str, str]:
+        """Step and zero of the codes of a row that was divided by its largest magnitude."""
+        step = self.constant("int8.step", np.array(1 / ROW_STEPS, dtype=np.float32))
+        return step, self.constant("int8.zero", np.array(ROW_ZERO, dtype=np.uint8))
+
     def _product_with_outliers(self, x: str, codes: str, scale: str, body: Body, bias: str, outliers: int) -> str:
         """x times a quantised matrix, where the largest `outliers` inputs of each row keep their values.
 
@@ -212,8 +216,7 @@ class Builder:
         by their rows of the matrix in float32. The split is that of LLM.int8() (Dettmers et al., 2022, arXiv 2208.07339), by
         row and not by column: which inputs of a gated layer are large differs from token to token.
         """
-        step = self.constant("int8.step", np.array(1 / ROW_STEPS, dtype=np.float32))
-        zero = self.constant("int8.zero", np.array(ROW_ZERO, dtype=np.uint8))
+        step, zero = self._row_codes()
         magnitudes, places = body.add_all("TopK", [body.add("Abs", [x]), self.ints(outliers + 1)], 2)
         largest = body.add("Slice", [magnitudes, self.ints(outliers), self.ints(outliers + 1), self.ints(-1)])
         places = body.add("Slice", [places, self.ints(0), self.ints(outliers), self.ints(-1)])

@@ -16,6 +16,14 @@ from selfracg.export.graph.nodes import CONTRIB, Body
 GATED_OUTLIERS = 4
 
 
+def gated_outliers(layer: int, layers: int) -> int:
+    """How many inputs of a layer's `down` are not rounded in each row.
+
+    None in the last layer, which has a row only where logits are wanted: without any, TopK of ONNX Runtime 1.30 divides by zero.
+    """
+    return GATED_OUTLIERS if layer < layers - 1 else 0
+
+
 @dataclass(frozen=True)
 class Attention:
     """Names of the results of one layer's attention: output [batch, seq, query_heads * head_dim], keys and values."""
@@ -62,8 +70,7 @@ def write_decoder(
         x, residual = normalise(b, body, branch, residual, norm)
         gate = b.linear(x, [f"{source}.mlp.gate_proj"], f"layers.{layer}.gate", body)
         up = b.linear(x, [f"{source}.mlp.up_proj"], f"layers.{layer}.up", body, f"layers.{layer}.gate", deferred=True)
-        # Without any row, TopK of ONNX Runtime 1.30 divides by zero, and the last layer has one only where logits are wanted.
-        outliers = GATED_OUTLIERS if layer < c.layers - 1 else 0
+        outliers = gated_outliers(layer, c.layers)
         gated = b.gated(gate, up, body)
         branch = b.linear(gated, [f"{source}.mlp.down_proj"], f"layers.{layer}.down", body, outliers=outliers)
     return normalise(b, body, branch, residual, b.weight_of("final_norm", ["model.norm.weight"]))[0], layers
