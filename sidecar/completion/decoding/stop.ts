@@ -217,8 +217,8 @@ export function cutAtLimit(text: string, cursor: CursorSyntax): string {
   return wholeLines(text, cursor) ?? withoutOpenEnd(text.replace(endsInWord, ""));
 }
 
-const endsInWord = /[\p{L}\p{N}_]+$/u;
-const startOfWord = /^[\p{L}\p{N}_]+/u;
+const endsInWord = /[\p{L}\p{M}\p{N}_]+$/u;
+const startOfWord = /^[\p{L}\p{M}\p{N}_]+/u;
 
 /** `text` without the opening brackets and quotes at its end. */
 function withoutOpenEnd(text: string): string {

@@ -70,8 +70,10 @@ function* closings(text: string, cursor: CursorSyntax): Generator<string> {
  * would make what follows the cursor a member of something else.
  */
 function wordCuts(line: string, lineSuffix: string): string[] {
-  const ends = [...line.matchAll(/[\p{L}\p{N}_]+|[^\S\n]+|[^\p{L}\p{N}_\s]/gu)].map(({ index }) => index).reverse();
-  const member = /^[\p{L}\p{N}_]+/u.exec(lineSuffix)?.[0];
+  const ends = [...line.matchAll(/[\p{L}\p{M}\p{N}_]+|[^\S\n]+|[^\p{L}\p{M}\p{N}_\s]/gu)]
+    .map(({ index }) => index)
+    .reverse();
+  const member = /^[\p{L}\p{M}\p{N}_]+/u.exec(lineSuffix)?.[0];
   const makesMember = (end: number): boolean =>
     line.charAt(end - 1) === "." && member !== undefined && !line.startsWith(member, end);
   return [...ends.filter((end) => !makesMember(end)), ...ends.filter(makesMember)]
@@ -85,7 +87,7 @@ function whyUnfit(text: string, cursor: CursorSyntax): string | undefined {
   if (text.includes("\n") && lineSuffix.trim() !== "") return "breaks the line after the cursor";
   if (lacksSpace(text, cursor)) return "grows together with the word after the cursor";
   const isCode = !atCursor.insideComment && !atCursor.insideString;
-  if (isCode && /[;{}]\s*$/.test(text) && /^\s*[\p{L}\p{N}_"'`([]/u.test(lineSuffix))
+  if (isCode && /[;{}]\s*$/.test(text) && /^\s*[\p{L}\p{M}\p{N}_"'`([]/u.test(lineSuffix))
     return "ends a statement before the rest of the line";
   if (!keepsBalance(text, cursor)) return "leaves a bracket, a string or a comment open, or closes one too many";
   if (partsDecorator(text, cursor)) return "stands between a decorator and what it decorates";
@@ -98,7 +100,10 @@ function whyUnfit(text: string, cursor: CursorSyntax): string | undefined {
  */
 function lacksSpace(text: string, { linePrefix, lineSuffix, atCursor }: CursorSyntax): boolean {
   const isProse = (atCursor.insideComment || atCursor.insideString) && /\s$/.test(linePrefix);
-  return (isProse ? /\S$/ : /(?:[\p{L}\p{N}_,]|\s[-+*/%=<>&|?:]+)$/u).test(text) && /^[\p{L}\p{N}_]/u.test(lineSuffix);
+  return (
+    (isProse ? /\S$/ : /(?:[\p{L}\p{M}\p{N}_,]|\s[-+*/%=<>&|?:]+)$/u).test(text) &&
+    /^[\p{L}\p{M}\p{N}_]/u.test(lineSuffix)
+  );
 }
 
 /** Whether `text` puts anything but another decorator between the one above it and what that decorates. */
@@ -117,7 +122,7 @@ const minRepeatLength = 3;
 /** Compares the text with the end of the cursor's line, and the lines as they would stand in the document with the ones around. */
 function whyRepeated(text: string, { linePrefix, lineSuffix, lineAbove, lineBelow }: CursorSyntax): string | undefined {
   const own = text.trim();
-  const isTelling = own.length >= minRepeatLength && /[\p{L}\p{N}]/u.test(own) && /[^\p{L}\p{N}_]/u.test(own);
+  const isTelling = own.length >= minRepeatLength && /[\p{L}\p{N}]/u.test(own) && /[^\p{L}\p{M}\p{N}_]/u.test(own);
   if (isTelling && linePrefix.trimEnd().endsWith(own)) return "is the end of the line just typed";
   const lines = (linePrefix + text + lineSuffix).split("\n").filter((line) => line.trim() !== "");
   const isSame = (line: string | undefined, other: string | undefined): boolean =>

@@ -35,10 +35,10 @@ export const repeatsSuffix: SuggestionFilter = {
  */
 function beginsLike(text: string, { lineSuffix, atCursor }: CursorSyntax): boolean {
   const count = atCursor.insideComment || atCursor.insideString ? 2 : 1;
-  const words = (line: string): string[] => line.match(/[\p{L}\p{N}_]+/gu)?.slice(0, count) ?? [];
+  const words = (line: string): string[] => line.match(/[\p{L}\p{M}\p{N}_]+/gu)?.slice(0, count) ?? [];
   const following = words(lineSuffix);
   const own = words(text).slice(0, following.length);
-  const startAlike = /^\s*[\p{L}\p{N}_]{2}/u.test(text) && /^\s*[\p{L}\p{N}_]{2}/u.test(lineSuffix);
+  const startAlike = /^\s*[\p{L}\p{M}\p{N}_]{2}/u.test(text) && /^\s*[\p{L}\p{M}\p{N}_]{2}/u.test(lineSuffix);
   return startAlike && following.every((word, index) => word === own[index]);
 }
 

@@ -79,8 +79,8 @@ function inPlace(file: readonly string[], sources: readonly CellSource[]): strin
   let at = 0;
   for (const { isCode, lines } of sources) {
     if (lines.length === 0) continue;
-    at = file.findIndex((line, index) => index >= at && sourceBegins.test(line)) + 1;
-    if (at === 0) return undefined;
+    while (at < file.length && !sourceBegins.test(file[at] ?? "")) at++;
+    if (at++ >= file.length) return undefined;
     for (const line of lines) {
       if (parse((file[at] ?? "").trim().replace(/,$/, "")) !== line) return undefined;
       if (isCode) text[at] = line.replace(/\n$/, "");

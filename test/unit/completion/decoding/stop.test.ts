@@ -203,6 +203,8 @@ describe("a text cut off", () => {
     expect(atLimit("f() {\n  ├a + b┤")).toBe("a +");
     expect(atLimit("f(├a, firs┤)")).toBe("a,");
     expect(atLimit("f(├firs┤)")).toBe("");
+    // The letters of a word may have combining marks.
+    expect(atLimit("f(├a, nai\u0308ve┤)")).toBe("a,");
   });
 
   it("does not end with an opening bracket or quote", () => {
@@ -218,6 +220,7 @@ describe("a text cut off", () => {
   it("where it repeats itself ends with a whole word", () => {
     expect(whereItRepeats("f(├first, last, first, last┤)", 15)).toBe("first, last, first");
     expect(whereItRepeats("f(├first, last, first, last┤)", 11)).toBe("first, last");
+    expect(whereItRepeats("f(├nai\u0308ve, last, nai\u0308ve┤)", 3)).toBe("nai\u0308ve");
   });
 });
 
